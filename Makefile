@@ -87,7 +87,7 @@ build: $(VENV)/.tools ## Build the zips for AWS (python3.13, arm64) into build/
 
 # --- checking --------------------------------------------------------------------------------------------------------
 
-.PHONY: test upgrade-check unit integration lint format types imports dynamodb-local lock-check bench
+.PHONY: test upgrade-check unit integration lint format types imports dynamodb-local expressions contention lock-check bench
 test: unit integration ## Run the tests that need only what `make run` needs; the ledger's on moto
 
 unit: $(VENV)/.test # and what tests/contract/on_moto.py names, on moto
@@ -96,9 +96,16 @@ unit: $(VENV)/.test # and what tests/contract/on_moto.py names, on moto
 integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
 	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration tests/integration
 
-dynamodb-local: $(VENV)/.test ## Judge every DynamoDB expression on DynamoDB Local (Java, Maven)
+dynamodb-local: ## Judge every DynamoDB expression on DynamoDB Local (Java, Maven)
+	@$(MAKE) expressions && $(MAKE) contention
+
+CONTENTION := tests/contract/test_contention.py
+expressions: $(VENV)/.test # all but what counts how callers at once hinder each other
 	@$(PY) -m tools.dynamodb_local >/dev/null # once, before two workers want it
-	@$(PYTEST) -m dynamodb_local tests/contract
+	@$(PYTEST) -m dynamodb_local --ignore=$(CONTENTION) tests/contract
+
+contention: $(VENV)/.test # with nothing else on the machine
+	@$(BIN)/pytest -m dynamodb_local $(CONTENTION)
 
 upgrade-check: $(VENV)/.test ## Check that this code and earlier releases read each other's stored data (docs/upgrades.md)
 	@$(BIN)/pytest -m upgrade tests/upgrade

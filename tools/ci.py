@@ -1,7 +1,8 @@
 """`python -m tools.ci`: run every check, in parallel lanes. A table at the end has each step's seconds and CPU.
 
-The machine has two cores. Deploying, planning and waiting use one at most, so a second lane uses the idle one. A step
-that fails ends the other lane too. Run `make venv` first: two steps must not make one environment at the same time.
+The machine has two cores. Deploying, planning and waiting use one at most, so a second lane, with the steps that have
+two workers, uses the rest. A step that fails ends the other lane too. Run `make venv` first: two steps must not make
+one environment at the same time.
 """
 
 from __future__ import annotations
@@ -34,19 +35,15 @@ class Step:
     lack: str = ""
 
 
-JAVA = Step("dynamodb-local", ("java", "mvn"), "Java and Maven: no DynamoDB expression was judged on DynamoDB Local")
+JAVA = ("java", "mvn"), "Java and Maven: no DynamoDB expression was judged on DynamoDB Local"
+CONTENTION = Step("contention", *JAVA)
 TERRAFORM = Step("terraform-check", ("terraform",), "Terraform: its configuration was not checked")
 ADAPTER = Step("adapter", ("cargo",), "Rust: the streaming door was not tried behind the real Lambda Web Adapter")
 GUIDES = Step("guides")  # after Terraform's step in its lane: both build the stub provider
-PYTHON = (
-    *("lint", "prose", "docs", "types", "imports", "lock-check", "unit", "upgrade-check", "integration", "newman"),
-    "clients",
-)
+WORKERS = *map(Step, ("lint", "prose", "docs", "types", "imports", "lock-check", "unit")), Step("expressions", *JAVA)
+DEPLOYED = TERRAFORM, GUIDES, ADAPTER, *map(Step, ("upgrade-check", "integration", "newman", "clients"))
 # Stages of lanes. The step that measures contention between callers has the machine to itself, on both cores.
-STAGES = (
-    (tuple(map(Step, PYTHON)), (TERRAFORM, GUIDES, ADAPTER)),
-    ((JAVA,),),
-)
+STAGES = ((WORKERS, DEPLOYED), ((CONTENTION,),))
 
 
 @dataclass(slots=True)
@@ -150,7 +147,7 @@ def checked(stages: Iterable[Sequence[Sequence[Step]]], command: Sequence[str], 
                 run.end()
                 raise
     print(f"\n{table(run.ran)}\n== done in {time.monotonic() - run.started:.0f} s")
-    for lack in run.missing:
+    for lack in dict.fromkeys(run.missing):
         print(f"NOT CHECKED, this machine lacks {lack}")
     return int(not run.ok or bool(run.missing and os.environ.get("CI")))
 
