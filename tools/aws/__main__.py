@@ -13,12 +13,12 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.errors import StoreError, StoreUnavailable
-from tools.aws import backend, bill, keys, secret, smoke, verify
+from tools.aws import backend
 from tools.aws.described import described
 from tools.aws.place import OperatorError, Place, place
-from tools.local import seed
 from tools.local.emulator import ROOT
 
+# Each command imports its own modules. deploy.sh runs three commands that need little, and the rest takes a quarter second.
 Command = Callable[[Place, argparse.Namespace], int]
 
 
@@ -42,6 +42,8 @@ def _state(where: Place, _arguments: argparse.Namespace) -> int:
 
 
 def _bootstrap_key(where: Place, _arguments: argparse.Namespace) -> int:
+    from tools.aws import keys
+
     text = keys.bootstrap(where)
     print("The admin key, shown this once:", file=sys.stderr)
     print(text)
@@ -49,11 +51,15 @@ def _bootstrap_key(where: Place, _arguments: argparse.Namespace) -> int:
 
 
 def _secret(where: Place, arguments: argparse.Namespace) -> int:
+    from tools.aws import secret
+
     print(f"{secret.put(where, arguments.provider)} is set; functions that run use it within five minutes.")
     return 0
 
 
 def _seed(where: Place, _arguments: argparse.Namespace) -> int:
+    from tools.local import seed
+
     print(
         f"{seed.seed_products(where.database(), where.names)} products are in {where.names.table('product-catalog')}."
     )
@@ -61,6 +67,8 @@ def _seed(where: Place, _arguments: argparse.Namespace) -> int:
 
 
 def _smoke(where: Place, arguments: argparse.Namespace) -> int:
+    from tools.aws import smoke
+
     url, stream = where.base_url(), where.stream_url()
     print(url)
     print(f"{stream} (streams)")
@@ -72,6 +80,8 @@ def _smoke(where: Place, arguments: argparse.Namespace) -> int:
 
 
 def _verify(where: Place, arguments: argparse.Namespace) -> int:
+    from tools.aws import verify
+
     admin = os.environ.get("GATEWAY_KEY", "")
     if not admin:
         raise OperatorError("GATEWAY_KEY must hold an admin's key: read -rs GATEWAY_KEY && export GATEWAY_KEY.")
@@ -93,10 +103,14 @@ def _said(outcome: tuple[list[str], bool]) -> int:
 
 
 def _redrive(where: Place, _arguments: argparse.Namespace) -> int:
+    from tools.aws import bill
+
     return _said(bill.redriven(where))
 
 
 def _rebuild(where: Place, arguments: argparse.Namespace) -> int:
+    from tools.aws import bill
+
     return _said(bill.rebuilt(where, arguments.first, arguments.last, apply=arguments.apply == "yes"))
 
 

@@ -19,7 +19,6 @@ from gateway.settings import domain
 from tools.aws.described import TERRAFORM, Description, OperatorError, described
 from tools.local import state
 from tools.local.emulator import ACCOUNT, REGION, STAGE
-from tools.local.gateway import session as emulated
 from tools.manifest import Names
 
 __all__ = ["OperatorError", "Place", "place"]
@@ -115,6 +114,8 @@ def place(environment: str, endpoint: str, terraform: Path = TERRAFORM) -> Place
     if endpoint:
         running = state.read() or {}
         adopted = running.get("tables", {}) if running.get("endpoint") == endpoint.rstrip("/") else {}
+        from tools.local.gateway import session as emulated  # imports the local gateway, which takes a quarter second
+
         names = Names(environment, region=REGION, account=ACCOUNT, tables=adopted)
         return Place(names, emulated(endpoint), endpoint.rstrip("/"))
     description = described(environment, terraform)
