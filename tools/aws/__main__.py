@@ -18,7 +18,7 @@ from tools.aws.described import described
 from tools.aws.place import OperatorError, Place, place
 from tools.local.emulator import ROOT
 
-# Each command imports its own modules. deploy.sh runs three commands that need little, and the rest takes a quarter second.
+# Each command imports its own modules: deploy.sh runs three that need little, and all others take a quarter second.
 Command = Callable[[Place, argparse.Namespace], int]
 
 
