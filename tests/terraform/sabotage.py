@@ -86,10 +86,10 @@ def judged(into: Path, plans: Path) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def unnoticed(made: Mapping[str, Mistake], lines: Iterable[str], failed: Mapping[str, list[str]]) -> list[str]:
-    """What the checks do not tell of mistakes that were made together: a line for each check that missed its mistake.
+    """A line for each check that missed its mistake, among mistakes that were made together.
 
-    A line tells of a mistake if it has the form that this mistake has, and no other mistake of them. So a mistake is
-    never taken for noticed because of what another one did."""
+    A line shows a mistake if it has the form that this mistake has, and no other mistake of them. So a mistake never
+    passes for noticed because another one was."""
     missed = []
     seen = {name: mistake.seen for name, mistake in made.items()}
     for name, mistake in made.items():

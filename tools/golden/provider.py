@@ -1,10 +1,10 @@
-"""`python -m tools.golden.provider COMMAND...`: run a command of Terraform beside one provider that is kept running.
+"""`python -m tools.golden.provider COMMAND...`: run a command of Terraform with one provider that is kept running.
 
 Terraform starts its provider three times for a plan and once to show it, and each start reads the schema of every
 resource of AWS again: a third of a plan's CPU. Terraform has a way to use a provider that runs already, which is meant
-for debugging one (TF_REATTACH_PROVIDERS). Here it is used for the offline stand-in alone. Each command, or each plan
-with its `show`, gets a process of its own, in the same folder and with the same variables, so that nothing of one
-check can reach another.
+for debugging one (TF_REATTACH_PROVIDERS). Here only the offline stand-in is used so. Each command, or each plan with
+its `show`, gets its own process, in the same folder and with the same variables, so that nothing of one check can reach
+another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _GARBAGE = {"GOGC": "400"}
 
 
 def stand_in(environment: Mapping[str, str]) -> Path | None:
-    """The stand-in's program: it lies in the mirror beside Terraform's settings. None for the real provider."""
+    """The stand-in's program: it lies in the mirror, next to Terraform's settings. None for the real provider."""
     mirror = Path(environment.get("TF_CLI_CONFIG_FILE") or os.devnull).parent / ADDRESS
     programs = list(mirror.glob("*/*/terraform-provider-aws_*"))
     return programs[0] if len(programs) == 1 else None

@@ -1,4 +1,4 @@
-"""The offline stand-in that is kept running beside Terraform's commands: each of them has a process of its own."""
+"""The offline stand-in that is kept running for Terraform's commands: each of them has its own process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SILENT = "#!{python}\n"
 
 
 def _mirror(folder: Path, program: str) -> dict[str, str]:
-    """The environment of a command beside a mirror with this provider."""
+    """The environment of a command next to a mirror with this provider."""
     path = folder / ADDRESS / "6.25.0" / "linux_amd64" / "terraform-provider-aws_v6.25.0_x5"
     path.parent.mkdir(parents=True)
     path.write_text(program.format(python=sys.executable), encoding="utf-8")
