@@ -55,12 +55,14 @@ class Permit(Struct, frozen=True):
 
 
 class _Way(Struct):
-    """The way to a target, all of whose breakers are closed. `since` is when the first of them was read. `permit` is
-    what each of its calls gets, `told` are the breakers that hear of each: the host's and the target's."""
+    """The way to a target, all of whose breakers are closed. It is clear from `since`, when the last of them was read,
+    until (`ends`) the first of them has to be read again. `permit` is what each of its calls gets, `told` are the
+    breakers that hear of each: the host's and the target's."""
 
     permit: Permit
     told: tuple[_Local, ...]
     since: int
+    ends: int
 
 
 class Breakers(Struct):
@@ -77,7 +79,7 @@ class Breakers(Struct):
         call must pass is open."""
         now = self.clock()
         clear = self._clear_ways.get(target)
-        if clear is None or not 0 <= now - clear.since < _HINT_MS:
+        if clear is None or not clear.since <= now < clear.ends:
             clear = self._found_clear(target, now)
         if clear is not None:
             return clear.permit
@@ -103,7 +105,7 @@ class Breakers(Struct):
         now = self.clock()
         for target in targets:
             clear = self._clear_ways.get(target)
-            if (clear is None or not 0 <= now - clear.since < _HINT_MS) and self._found_clear(target, now) is None:
+            if (clear is None or not clear.since <= now < clear.ends) and self._found_clear(target, now) is None:
                 break
         else:
             return
@@ -190,12 +192,12 @@ class Breakers(Struct):
         successes = local.successes if local.since == rules.window(now) else 0
         seen = self._guarded(lambda: self.store.report(key, failures, successes, now, rules, slow))
         if seen is not None:
-            local.read, local.wrote, local.successes = now, now, 0
-            self._seen(local, seen)
+            local.wrote, local.successes = now, 0
+            self._seen(local, seen, now)
 
-    def _seen(self, local: _Local, breaker: Breaker) -> None:
-        local.breaker = breaker
-        if breaker.open:
+    def _seen(self, local: _Local, breaker: Breaker, now: int) -> None:
+        before, local.read, local.breaker = local.read, now, breaker
+        if breaker.open or now < before:  # if the clock went back, the ways say too late when to read it again
             self._clear_ways.clear()
 
     def _forget(self, key: BreakerKey) -> None:
@@ -208,10 +210,13 @@ class Breakers(Struct):
         way = [local for key in way_to(target) if (local := self._known.get(key)) is not None]
         if len(way) < len(way_to(target)):
             return None
-        # Kept first and looked at then: if another thread opens one of them meanwhile, either sees what the other did.
-        found = self._clear_ways[target] = _Way(Permit(target), tuple(way[1:]), min([local.read for local in way]))
+        reads = [local.read for local in way]
+        # Kept first and looked at then: if another thread opens or forgets one of them meanwhile, either sees what the
+        # other did.
+        found = self._clear_ways[target] = _Way(Permit(target), tuple(way[1:]), max(reads), min(reads) + _HINT_MS)
         for local in way:
-            if local.breaker.open or not 0 <= now - local.read < _HINT_MS:
+            known = self._known.get(local.breaker.key) is local
+            if not known or local.breaker.open or not 0 <= now - local.read < _HINT_MS:
                 self._clear_ways.pop(target, None)
                 return None
         return found
@@ -224,9 +229,8 @@ class Breakers(Struct):
         if old:
             read = self._guarded(lambda: self.store.read([local.breaker.key for local in old]))
             for local in old:
-                local.read = now
-                if read is not None:
-                    self._seen(local, read.get(local.breaker.key) or Breaker(local.breaker.key))
+                key = local.breaker.key
+                self._seen(local, local.breaker if read is None else read.get(key) or Breaker(key), now)
         return ways
 
     def _local(self, key: BreakerKey, now: int) -> _Local:

@@ -66,6 +66,54 @@ def test_a_healthy_provider_costs_a_read_a_second_and_no_write(state: MemoryStat
     assert (state.reads, state.writes) == (10, 0)
 
 
+def test_a_way_is_read_again_when_the_clock_went_back(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    breakers.acquire(TARGET, RULES)
+    clock.advance(300)
+    breakers.acquire(OTHER, RULES)  # reads only its own breaker, and not the host's again
+    breakers.acquire(OTHER, RULES)
+    assert state.reads == 2
+    clock.advance(-100)  # before OTHER's own breaker was read
+    breakers.acquire(OTHER, RULES)
+    assert state.reads == 3
+    breakers.acquire(OTHER, RULES)
+    breakers.acquire(TARGET, RULES)
+    assert state.reads == 3
+    clock.advance(-500)  # before the host's was read
+    breakers.acquire(OTHER, RULES)
+    assert state.reads == 4
+    clock.advance(1_000)
+    breakers.acquire(TARGET, RULES)  # the host's is a second old
+    assert state.reads == 5
+
+
+class _Interrupted(dict[BreakerKey, Any]):
+    """What a container knows, with another thread that acts just after this one has looked up a target's breaker."""
+
+    act: Callable[[], object] | None = None
+
+    def get(self, key: BreakerKey, default: Any = None) -> Any:
+        found, act = super().get(key, default), self.act
+        if act is not None and key == TARGET:
+            self.act = None
+            act()
+        return found
+
+
+def test_a_way_on_which_another_thread_opens_a_breaker_meanwhile_is_not_clear(state: MemoryState, clock: Clock) -> None:
+    known = _Interrupted()
+    breakers = Breakers(state, clock, known)
+    permits = [breakers.acquire(TARGET, RULES) for _ in range(5)]
+    call(breakers, ANSWERED, target=OTHER)
+    for permit in permits[:4]:
+        tell(breakers, permit, ILL)
+    breakers._clear_ways.clear()
+    known.act = lambda: tell(breakers, permits[4], ILL)
+    with pytest.raises(UpstreamUnavailable):
+        breakers.acquire(TARGET, RULES)
+    refused(breakers)
+
+
 def test_opens_at_the_threshold_for_every_container(state: MemoryState, clock: Clock) -> None:
     one, other = Breakers(state, clock), Breakers(state, clock)
     fail(one, 3)
