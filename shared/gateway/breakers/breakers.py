@@ -67,7 +67,7 @@ class _Way(Struct):
 
 class Breakers(Struct):
     """`clock` gives milliseconds since the epoch. Nearly all calls go a way that was just found to be clear, so it is
-    kept, until one of its breakers opens or is forgotten."""
+    kept, until one of its breakers is read again or forgotten."""
 
     store: BreakerState
     clock: Callable[[], int]
@@ -196,9 +196,8 @@ class Breakers(Struct):
             self._seen(local, seen, now)
 
     def _seen(self, local: _Local, breaker: Breaker, now: int) -> None:
-        before, local.read, local.breaker = local.read, now, breaker
-        if breaker.open or now < before:  # if the clock went back, the ways say too late when to read it again
-            self._clear_ways.clear()
+        local.read, local.breaker = now, breaker
+        self._clear_ways.clear()  # they are made again from this; it costs little beside the request
 
     def _forget(self, key: BreakerKey) -> None:
         self._known.pop(key, None)
