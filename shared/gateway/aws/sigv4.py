@@ -52,6 +52,10 @@ class _Second(Struct, frozen=True):
     middle: bytes
     after: bytes
 
+    def __repr__(self) -> str:
+        """Without the session token, which is among the signed headers."""
+        return f"_Second({self.second})"
+
 
 class Signer:
     """Requests to one path with the same headers. `varying` is the name of one more header, whose value comes with each

@@ -145,4 +145,7 @@ def test_a_signer_is_made_again_for_other_credentials_only() -> None:
 
 
 def test_secrets_stay_out_of_repr() -> None:
-    assert "hidden" not in repr(Credentials("AKID", "hidden-secret", "hidden-token"))
+    credentials = Credentials("AKID", "hidden-secret", "hidden-token")
+    signer = Signer("h", "/", (), credentials, "eu-west-1", "dynamodb", "x-told")
+    assert b"hidden-token" in signer.request(b"", 0)
+    assert "hidden" not in repr((credentials, signer, signer._last))
