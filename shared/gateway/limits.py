@@ -127,7 +127,7 @@ class Bucket(Struct, frozen=True, dict=True):
 
     def conforms(self, arrival: int, units: int, now: int) -> bool:
         """Whether this many units may come now. If not, they would not at any later arrival time either."""
-        # The later of the arrival and now - slack must be at most now + tau.
+        # Both the arrival and now - slack must be at most now + tau. For the latter this means: units <= burst.
         return units <= self.burst and arrival <= now + (self.burst - units) * self.step - self.slack
 
     def wait(self, arrival: int, units: int, now: int) -> int:

@@ -61,7 +61,7 @@ def _text(
         "level": level,
         "location": where,
         "message": message,
-        "timestamp": f"{_second(second)}.{str(rest).zfill(3)}+00:00",
+        "timestamp": f"{_second(second)}.{str(rest).zfill(3)}+00:00",  # `:03d` costs half as much again
         "service": _NAME,
         **this.keys,  # of the request that wrote it; the line's own values win
         **said,
@@ -70,7 +70,7 @@ def _text(
     if this.trace.startswith("Root="):
         facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
     line = to_line(facts)
-    if "null" in line and None in facts.values():  # unknown values are left out
+    if "null" in line and None in facts.values():  # few lines have unknown values, which are left out
         line = to_line({key: value for key, value in facts.items() if value is not None})
     return _KEY.sub(r"\1-...", line) if "sk-" in line else line
 
@@ -174,8 +174,7 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
     # In millionths: micro-dollars are the smallest unit, and each digit in the log costs money. It costs half as much
     # as round(value, 6), and differs from it only where the seventh digit is a 5 and the last.
     noted = value if type(value) is int else round(value * 1e6) / 1e6
-    place = _place(name, **dimensions) if dimensions else _place(name)  # without a call that spreads a dictionary
-    (context.inside() or context.current()).metrics.append((place, noted))
+    (context.inside() or context.current()).metrics.append((_place(name, **dimensions), noted))
 
 
 def count_run(this: context.Context, milliseconds: float, *, failed: bool) -> None:
@@ -236,7 +235,7 @@ def emf(gateway: str, function: str, this: context.Context | None = None) -> str
     pending.clear()
     moment, lines = time.time_ns() // 1_000_000, ""
     for facts, chosen in _lines(places, gateway, function):
-        # The shared writer of JSON writes a float at a tenth of what Python's own text of it costs.
+        # orjson, which is behind `to_bytes`, takes a tenth of the time of `str` for a float.
         told = to_bytes({name: values[each] for name, each in chosen.items()})
         lines += f'{{"_aws":{{"Timestamp":{moment},{facts},{told[1:].decode()}\n'
     return lines

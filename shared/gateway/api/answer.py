@@ -175,7 +175,8 @@ class _Exchange:
     def account(self) -> None:
         this = self._context
         elapsed = (time.monotonic() - this.started) * 1_000
-        facts = {"route": self._request.route, "status": this.status, "duration_ms": round(elapsed * 10) / 10}
+        took = round(elapsed * 10) / 10  # as round(elapsed, 1), at half the cost
+        facts = {"route": self._request.route, "status": this.status, "duration_ms": took}
         line = observability.line("request", facts, this)
         try:
             runs.finish(self._service.name, this, elapsed, line)

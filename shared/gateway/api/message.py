@@ -29,7 +29,7 @@ _LONGEST_NAME = 256  # of a field that an error names
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
-_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the digit of a UUID that holds its variant
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # a UUID's digit for its variant, by any digit
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 

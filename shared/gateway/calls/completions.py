@@ -158,23 +158,24 @@ class Completions:
         targets: list[Target] = []
         for place in places:
             route, vendor, provider, _, _ = place
-            call = ModelCall(  # by position, in the order of the fields: so many names cost more than the value
+            cap, seconds = request.cap(tier, route.price.max_output_tokens), seconds_for(route.provider, seconds_left)
+            call = ModelCall(  # not all by name: with more than 15 names, Python makes a dictionary of them first
                 route.called,
                 leaving,
-                request.cap(tier, route.price.max_output_tokens),
-                seconds_for(route.provider, seconds_left),
-                way.dialect,
-                route.endpoint,
-                streamed,
-                choices,
-                said.mode,
-                waits,
-                way.beta,
-                way.version,
-                caller.may_store,
-                correlation_id,
-                {"key-id": caller.key_id, "request-id": rid},
-                marks_at(route, vendor, leaving, way.dialect, config.cache_marks),
+                cap,
+                seconds,
+                dialect=way.dialect,
+                endpoint=route.endpoint,
+                streamed=streamed,
+                choices=choices,
+                mode=said.mode,
+                waits=waits,
+                beta=way.beta,
+                version=way.version,
+                may_store=caller.may_store,
+                correlation_id=correlation_id,
+                metadata={"key-id": caller.key_id, "request-id": rid},
+                marks=marks_at(route, vendor, leaving, way.dialect, config.cache_marks),
             )
             call, est = priced(call, route)
             targets.append(Target(place, provider.prepare(call), est, streamed))
@@ -200,19 +201,19 @@ class Completions:
         first, request = plan.first, plan.request
         route = first.route
         told = {"dialect": plan.dialect, "streamed": request.streamed, "client": client_class(user_agent)}
-        asked = AdmissionRequest(  # by position, as a ModelCall
-            plan.rid,
-            route.name,
-            route.target,
-            route.provider,
-            plan.est,
-            plan.tokens,
-            int(ends) + _GRACE_SECONDS,
-            correlation_id,
-            tuple(request.tags),
-            plan.models,
-            {**told, "region": first.region, **facts},
-            plan.typical,
+        asked = AdmissionRequest(
+            rid=plan.rid,
+            model=route.name,
+            target=route.target,
+            provider=route.provider,
+            est=plan.est,
+            tokens=plan.tokens,
+            deadline=int(ends) + _GRACE_SECONDS,
+            correlation_id=correlation_id,
+            tags=tuple(request.tags),
+            models=plan.models,
+            facts={**told, "region": first.region, **facts},
+            typical=plan.typical,
         )
         hold = self.ledger.admit(caller, config.tier, asked)
         (context.inside() or context.current()).keys["gateway_request_id"] = plan.rid  # the id that the caller is given

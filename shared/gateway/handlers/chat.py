@@ -54,11 +54,12 @@ def text(request: Request) -> Response:
 
 
 def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
+    # As in `_as_openai`, its numbers are finite.
     return Response(200, json_body(body, finite=True), _headers(running, request))
 
 
 def _vectors(request: Request, running: Call, body: dict[str, Any]) -> Response:
-    # Vectors may have come as bytes, which can say NaN.
+    # Not `finite`: a provider may have sent a vector as base64 of floats, and one of these can be NaN.
     return Response(200, json_body(body), _headers(running, request))
 
 
@@ -69,7 +70,7 @@ def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Respons
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
         return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
-    # Its numbers were read from the provider's JSON, which has no NaN here (`dialects.values.read_json`), or are costs.
+    # Its numbers are costs, or come from the provider's JSON, in which `dialects.values.read_json` reads NaN as null.
     return Response(200, json_body(body, finite=True), headers)
 
 
@@ -189,8 +190,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
     headers["x-gateway-region"] = target.region
     headers["x-gateway-endpoint"] = prepared.endpoint.name
     headers["x-gateway-cache"] = "BYPASS"
-    tenths = round(overhead * 10)
-    headers["x-gateway-overhead-ms"] = f"{tenths // 10}.{tenths % 10}"  # integers: a float's text costs more
+    headers["x-gateway-overhead-ms"] = f"{overhead:.1f}"
     if route.ending:
         headers |= headers_of_end(route)
     headers |= running.hold.headers()

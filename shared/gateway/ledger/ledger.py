@@ -140,7 +140,7 @@ class Ledger(Struct, frozen=True, dict=True):
         row, now, prompt, completion = hold.row, self.clock(), outcome.prompt_cost, outcome.completion_cost
         facts = settled_facts(outcome.usage, prompt, completion, outcome.status, outcome.latency_ms, now)
         for name, value in outcome.facts.items():
-            facts[name] = {"N": str(value)} if type(value) is int else to_attribute(value)  # most are a number
+            facts[name] = {"N": str(value)} if type(value) is int else to_attribute(value)  # most are integers
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:

@@ -23,7 +23,6 @@ CORRECTION = "CORRECTION"
 # class is swept separately, so that a dead short call need not wait for the long calls of its minute.
 LENGTHS = {"short": 120, "long": 1_200}
 SUFFIXES = {"short": 4, "long": 2}  # the partitions over which a minute's rows of one length are spread
-_CLASSES = tuple((length, most, SUFFIXES[length]) for length, most in LENGTHS.items())
 OPENED_WITHIN_SECONDS = 120  # a later row is refused: its minute may already be swept, its hour closed
 _SCHEMA = 1
 _VERSION, _IS_OPEN = {"N": str(_SCHEMA)}, {"S": OPEN}
@@ -87,9 +86,9 @@ def partition_of(rid: str, created: int, deadline: int) -> str:
     """The partition of a row: `<UTC minute>#<n>` by its creation (microseconds), or `<UTC minute>#l<n>` for a long
     call. Raises ValueError if the deadline (seconds) is further away than any class of length allows."""
     seconds, digest = created // 1_000_000, zlib.crc32(rid.encode())
-    for length, most, suffixes in _CLASSES:
+    for length, most in LENGTHS.items():
         if deadline - seconds <= most:
-            return f"{_partitions(seconds // 60, length)}{digest % suffixes}"
+            return f"{_partitions(seconds // 60, length)}{digest % SUFFIXES[length]}"
     raise ValueError(f"a deadline of {deadline - seconds} s is beyond every class of length")
 
 
@@ -256,8 +255,7 @@ class RowStore(RowEstimates):
         that closes a row releases its hold, so exactly one does: the request is never repeated, even if its reply is
         lost."""
         sets, names, marks = ending(tuple(facts))
-        # They are as many: `ending` made a mark for each fact. A keyword would make this a dear call.
-        values: dict[str, AttributeValue] = dict(zip(marks, facts.values()))  # noqa: B905
+        values: dict[str, AttributeValue] = dict(zip(marks, facts.values(), strict=True))
         values[":open"], values[":state"] = _IS_OPEN, {"S": state}
         request = {
             "TableName": self._table,

@@ -12,7 +12,7 @@ from gateway.errors import ConditionFailed
 from gateway.models.usage import Usage
 
 _OPEN, EXPIRED = "OPEN", "EXPIRED"
-_NONE: AttributeValue = {"N": "0"}  # as most counts of a call
+_ZERO: AttributeValue = {"N": "0"}  # shared, and never changed: most counts of a call are 0
 
 
 @lru_cache(maxsize=64)
@@ -79,10 +79,10 @@ def settled_facts(
         cached, written, written_1h = usage.cached_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens
         reasoning = usage.reasoning_tokens
         facts["input_tokens"] = {"N": str(usage.input_tokens)}
-        facts["cached_tokens"] = {"N": str(cached)} if cached else _NONE
-        facts["cache_write_tokens"] = {"N": str(written)} if written else _NONE
-        facts["cache_write_1h_tokens"] = {"N": str(written_1h)} if written_1h else _NONE
+        facts["cached_tokens"] = {"N": str(cached)} if cached else _ZERO
+        facts["cache_write_tokens"] = {"N": str(written)} if written else _ZERO
+        facts["cache_write_1h_tokens"] = {"N": str(written_1h)} if written_1h else _ZERO
         facts["output_tokens"] = {"N": str(usage.output_tokens)}
-        facts["reasoning_tokens"] = {"N": str(reasoning)} if reasoning else _NONE
+        facts["reasoning_tokens"] = {"N": str(reasoning)} if reasoning else _ZERO
         facts["usage_source"] = {"S": usage.source}
     return facts
