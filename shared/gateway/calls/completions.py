@@ -157,13 +157,12 @@ class Completions:
         waits = waits_of(limits.connect_ms, limits.first_byte_ms if streamed else None, limits.idle_ms, way.wake)
         targets: list[Target] = []
         for place in places:
-            route, vendor, provider, _, _ = place
-            cap, seconds = request.cap(tier, route.price.max_output_tokens), seconds_for(route.provider, seconds_left)
+            route, provider = place.route, place.provider
             call = ModelCall(  # not all by name: with more than 15 names, Python makes a dictionary of them first
                 route.called,
                 leaving,
-                cap,
-                seconds,
+                request.cap(tier, route.price.max_output_tokens),
+                seconds_for(route.provider, seconds_left),
                 dialect=way.dialect,
                 endpoint=route.endpoint,
                 streamed=streamed,
@@ -175,7 +174,7 @@ class Completions:
                 may_store=caller.may_store,
                 correlation_id=correlation_id,
                 metadata={"key-id": caller.key_id, "request-id": rid},
-                marks=marks_at(route, vendor, leaving, way.dialect, config.cache_marks),
+                marks=marks_at(route, place.vendor, leaving, way.dialect, config.cache_marks),
             )
             call, est = priced(call, route)
             targets.append(Target(place, provider.prepare(call), est, streamed))

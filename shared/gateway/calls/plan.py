@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ FEWEST_SECONDS = SETTLE_SECONDS + LEAST_SECONDS  # that must be left for an atte
 _OF_THE_TARGET = (404, 409)
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True):
     """Where a model may be called, and the key of its breaker there. `vendor` is None if nothing is known of the
     provider."""
 
@@ -52,7 +52,7 @@ class Place(NamedTuple):
 @dataclass(slots=True, init=False)
 class Target:
     """A model at a vendor: its price, what a call may cost there, and the call in the form that would be sent to it.
-    It is never changed; what it has of its place are plain attributes, since a call asks often.
+    It is never changed. The attributes of its place are its own as well, since a call reads them often.
 
     `streamed`: the provider is asked to send its answer while it makes it.
     """
@@ -68,7 +68,7 @@ class Target:
 
     def __init__(self, place: Place, prepared: Prepared, est: Estimate, streamed: bool = False) -> None:
         self.place, self.prepared, self.est, self.streamed = place, prepared, est, streamed
-        self.route, _, self.provider, self.region, self.breaker = place
+        self.route, self.provider, self.region, self.breaker = place.route, place.provider, place.region, place.breaker
 
     def within(self, seconds: float) -> Prepared:
         """The call with at most this many seconds as its timeout."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final
 
@@ -37,14 +36,13 @@ _CALLS: Final = frozenset((ToolUse, ToolResult))
 JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
 
 
-@dataclass(slots=True)
-class Spoken:
+class Spoken(Struct):
     """Everything that one side says before the other side's turn."""
 
     speaker: Speaker
     blocks: list[Block]
-    _seen: int = field(default=0, init=False)  # how many blocks the last call of `said` saw, and its result
-    _said: int = field(default=0, init=False)
+    _seen: int = 0  # how many blocks the last call of `said` saw, and its result
+    _said: int = 0
 
     def said(self) -> int:
         """How many blocks there are up to the last one that is not reasoning."""

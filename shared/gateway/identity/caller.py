@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -20,7 +20,7 @@ ESTIMATES = ("bound", "typical")  # what a call's hold is based on
 YEAR_10000 = 253_402_300_800  # where the calendar of RFC 3339 ends, in seconds since the epoch
 
 
-class Raise(NamedTuple):
+class Raise(Struct, frozen=True):
     """By how many micro-dollars a budget is raised for a while, and until when (seconds since the epoch). The raise no
     longer holds at that very moment."""
 
@@ -212,7 +212,7 @@ def stored_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as a record stores them: unset values are left out."""
     given: dict[str, Any] = dict(limits.given)
     chosen: dict[str, Any] = {"estimate": limits.estimate} if limits.estimate != "bound" else {}
-    chosen |= {"budget_raise": list(limits.budget_raise)} if limits.budget_raise else {}
+    chosen |= {"budget_raise": list(_parts(limits.budget_raise))} if limits.budget_raise else {}
     return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)} | chosen
 
 
@@ -229,7 +229,7 @@ def can_hold(limits: KeyLimits) -> bool:
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
         and limits.estimate in ESTIMATES
-        and all(type(number) is int and number > 0 for number in limits.budget_raise or ())
+        and all(type(number) is int and number > 0 for number in _parts(limits.budget_raise))
         and (limits.budget_raise is None or limits.budget_raise.until < YEAR_10000)
         and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
     )
@@ -247,6 +247,11 @@ def read_model_limits(stored: Mapping[str, Mapping[str, Any]]) -> tuple[ModelLim
     )
 
 
+def _parts(raised: Raise | None) -> tuple[int, ...]:
+    """The fields of a raise, in their order; none without a raise."""
+    return () if raised is None else (raised.by, raised.until)
+
+
 def _shared(owner: str, text: Mapping[str, str]) -> Shared | None:
     version = text.get(f"{owner}Version")
     return Shared(int(version), _read(owner, text)) if version else None
@@ -258,7 +263,7 @@ def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:
         f"{owner}BudgetDuration": limits.budget_duration,
         f"{owner}Shadow": " ".join(limits.shadow),
         f"{owner}Estimate": limits.estimate,
-        f"{owner}BudgetRaise": " ".join(map(str, limits.budget_raise or ())),
+        f"{owner}BudgetRaise": " ".join(map(str, _parts(limits.budget_raise))),
     }
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from math import inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -26,10 +26,14 @@ _SECOND = 1_000_000
 HOUR = 3_600 * _SECOND
 
 
-class Rate(NamedTuple):
-    """A bucket as an admission reads it: its attribute, the placeholders of its values, whether it counts tokens, how
-    far the clock may be behind, how far one unit advances it, and the bucket itself."""
+class Rate(Struct, frozen=True):
+    """A limit that is a bucket, as an admission reads it. `name` is the bucket's attribute in an item. `first`, `last`
+    and `moved` are the placeholders of an expression for the earliest and the latest arrival time that conforms, and
+    for how far the call moves it. `tokens`: it counts tokens, not calls. `slack` and `step` are the bucket's, in
+    microseconds."""
 
+    limit: Limit
+    bucket: Bucket
     name: str
     first: str
     last: str
@@ -37,7 +41,6 @@ class Rate(NamedTuple):
     tokens: bool
     slack: int
     step: int
-    bucket: Bucket
 
 
 class Terms(Struct):
@@ -45,11 +48,13 @@ class Terms(Struct):
     on one model. `limits` maps a tier's field to its limit. A budget is in micro-dollars, without the temporary
     addition by `budget_raise`.
 
-    It is never changed. The other fields follow from these and are made once, since each call of the account reads
-    them: the limits that are buckets; the enforced ones that are `counted` by adding, each with the most that it
-    allows; and the enforced ones, each with the `wholes` that one call can ever get (for a bucket, its burst).
-    `before_a_call` is the most that an item may have counted before a call, as an admission's expression compares it.
-    What asks for no more requests, tokens and money than `least` fits into each of the wholes."""
+    It is never changed. The other fields follow from the first five and are made once, since each call of the account
+    reads them. `rates` are the limits that are buckets. `counted` are the enforced limits that are counted by adding,
+    each with the most that it allows, and `counted_names` are their attributes. Of these, `counted_tokens` has the
+    placeholder and the most of each that counts tokens; `before_a_call` has, by placeholder, the most that each that
+    counts requests may have counted before a call, as DynamoDB writes a number. `wholes` are the enforced limits, each
+    with the most that one call can ever get (for a bucket, its burst). A call that asks for no more than `least`
+    (requests, tokens, money, as in UNITS) fits into each of them."""
 
     limits: Mapping[str, Bucket | int]
     duration: str = "monthly"
@@ -57,7 +62,6 @@ class Terms(Struct):
     typical: bool = False  # whether calls may hold what they usually cost, not the most that they may cost
     budget_raise: Raise | None = None
     budget: int | None = None
-    buckets: tuple[tuple[Limit, Bucket], ...] = ()
     rates: tuple[Rate, ...] = ()
     counted: tuple[tuple[Limit, int], ...] = ()
     counted_names: tuple[str, ...] = ()
@@ -71,8 +75,7 @@ class Terms(Struct):
         enforced = [(each, of) for each, of in held if self.enforced(each.name)]
         self.wholes = wholes = tuple([(each, of.burst if isinstance(of, Bucket) else of) for each, of in enforced])
         self.least = tuple([min([most for each, most in wholes if each.unit == unit], default=inf) for unit in UNITS])
-        self.buckets = tuple([(each, of) for each, of in held if isinstance(of, Bucket)])
-        self.rates = tuple([_rate(*each) for each in self.buckets])
+        self.rates = tuple([_rate(each, of) for each, of in held if isinstance(of, Bucket)])
         self.counted = counted = tuple([(each, most) for each, most in wholes if each in COUNTED])
         self.counted_names = tuple([each.attribute for each, _ in counted])
         marked = [(f":{each.attribute[0]}", each.unit, most) for each, most in counted]  # by placeholder
@@ -151,7 +154,8 @@ def terms_of_limits(limits: KeyLimits) -> Terms:
 
 def _rate(limit: Limit, bucket: Bucket) -> Rate:
     mark, tokens = f":{limit.attribute[:2]}", limit.unit == "tokens"
-    return Rate(limit.attribute, f"{mark}0", f"{mark}1", f"{mark}c", tokens, bucket.slack, bucket.step, bucket)
+    placeholders = f"{mark}0", f"{mark}1", f"{mark}c"
+    return Rate(limit, bucket, limit.attribute, *placeholders, tokens, bucket.slack, bucket.step)
 
 
 def _held(limit: Limit, number: int, burst: int | None) -> Bucket | int:
@@ -218,9 +222,10 @@ def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, 
     return called, f"{day:%Y-%m-%d}", name, _micro(hour_ends), _micro(day_ends), ended, booking_of(called, name)
 
 
-class Booking(Struct, frozen=True, dict=True, eq=False):  # looked up by what it is: that costs less
+class Booking(Struct, frozen=True, dict=True, eq=False):
     """The names of the attributes in which an item books a call's money (by hour and by budget window) and its
-    tokens."""
+    tokens. It is compared by identity, which makes it a cheap key of a cache: `booking_of` gives the same object for
+    the same names."""
 
     hour: str
     window: str

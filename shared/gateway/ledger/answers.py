@@ -101,10 +101,10 @@ def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers:
 
 def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for limit, bucket in terms.buckets:
-        most, rest, reset = _RATE_HEADERS[limit.unit]
-        left, refill = bucket.standing(item.get(limit.attribute, 0), now)
-        headers[most] = str(bucket.limit)
+    for rate in terms.rates:
+        most, rest, reset = _RATE_HEADERS[rate.limit.unit]
+        left, refill = rate.bucket.standing(item.get(rate.name, 0), now)
+        headers[most] = str(rate.bucket.limit)
         headers[rest] = str(left)
         headers[reset] = f"{-(-refill // 1_000)}ms"  # rounded up
     return headers

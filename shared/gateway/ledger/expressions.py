@@ -151,19 +151,19 @@ def _limit_values(
     for mark, most in terms.counted_tokens:
         values[mark] = {"N": str(most - tokens)}
     moves: list[tuple[str, Form, int | None]] = []
-    for name, first_mark, last_mark, moved_mark, counts_tokens, slack, step, bucket in terms.rates:
-        move = variant.moves.get(name, IDLE)
+    for rate in terms.rates:
+        move = variant.moves.get(rate.name, IDLE)
         form = move.form
-        moves.append((name, form, move.label))
+        moves.append((rate.name, form, move.label))
         if form == "over":
             continue
-        units, start = tokens if counts_tokens else 1, now - slack
-        cost = units * step
+        units, start = tokens if rate.tokens else 1, now - rate.slack
+        cost = units * rate.step
         if form == "idle":
             first, last = start, start + cost
         else:
-            first, last = move.least if form == "busy" else start, now + bucket.tau(units)
-            values[moved_mark] = {"N": str(cost + move.extra)}
-        values[first_mark] = {"N": str(first)}
-        values[last_mark] = {"N": str(last)}
+            first, last = move.least if form == "busy" else start, now + rate.bucket.tau(units)
+            values[rate.moved] = {"N": str(cost + move.extra)}
+        values[rate.first] = {"N": str(first)}
+        values[rate.last] = {"N": str(last)}
     return tuple(moves)

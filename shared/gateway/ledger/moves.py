@@ -80,11 +80,12 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     moves: dict[str, Move] = {}
     item, shadow, tokens = guess.item, terms.shadow, demand.tokens
     surprising = guess.unknown or guess.refusals or guess.busy_until
-    for number, (name, _, _, _, _, slack, _, _) in enumerate(terms.rates):
+    for rate in terms.rates:
+        name = rate.name
         arrival = item.get(name, 0)
-        if arrival < now - slack and not surprising and not shadow:  # the usual case
+        if arrival < now - rate.slack and not surprising and not shadow:  # the usual case
             continue
-        limit, bucket = terms.buckets[number]
+        limit, bucket = rate.limit, rate.bucket
         move = _move(guess, limit, bucket, tokens, now)
         if shadow and limit.name in shadow and not bucket.conforms(arrival, limit.asks(tokens), now):
             move = Move("over")
@@ -122,11 +123,11 @@ def kept_busy(
     """The buckets that others keep busy, each with the moment until which it counts as busy: a call found it busy,
     although it was idle by the state that its container had `seen` last. `item` is as the admission left it."""
     busy: dict[str, int] = {}
-    for each, bucket in terms.buckets:
-        name, start = each.attribute, now - bucket.slack
+    for rate in terms.rates:
+        name, start = rate.name, now - rate.slack
         if seen.get(name, 0) >= start:
             continue
-        moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra
+        moved = rate.bucket.cost(rate.limit.asks(demand.tokens)) + variant.of(name).extra
         if start < item.get(name, 0) - moved:
             busy[name] = now + _BUSY_MICROSECONDS
     return busy

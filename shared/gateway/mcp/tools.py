@@ -6,10 +6,10 @@ A tool is a plain function of a catalogue and checked arguments. Its schemas com
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.catalogue.catalogue import MOST_LISTED, Catalogue, Page
@@ -105,8 +105,7 @@ class OneProduct(BaseModel):
     product: Product
 
 
-@dataclass(frozen=True)
-class Tool(Generic[A]):
+class Tool(Struct, Generic[A], frozen=True, dict=True):
     """`run` raises GatewayErrors."""
 
     name: str

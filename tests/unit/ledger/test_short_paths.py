@@ -45,7 +45,7 @@ def test_a_bucket_that_is_known_to_be_idle_moves_as_any_other(terms: Terms, item
 @settings(max_examples=100, deadline=None)
 @given(terms, items, st.integers(0, 1_500))
 def test_nobody_keeps_a_bucket_busy_that_an_update_found_idle(terms: Terms, seen: dict[str, Any], tokens: int) -> None:
-    left = {limit.attribute: NOW - bucket.slack + bucket.cost(limit.asks(tokens)) for limit, bucket in terms.buckets}
+    left = {each.name: NOW - each.slack + each.bucket.cost(each.limit.asks(tokens)) for each in terms.rates}
     assert kept_busy(seen, left, terms, Demand(0, tokens), Variant(), NOW) == {}
 
 
