@@ -54,10 +54,10 @@ class Permit(Struct, frozen=True):
     probes: Mapping[BreakerKey, Breaker] = MappingProxyType({})
 
 
-class _Way(Struct):
+class _Way(Struct, frozen=True):
     """The way to a target, all of whose breakers are closed. It is clear from `since`, when the last of them was read,
-    until (`ends`) the first of them has to be read again. `permit` is what each of its calls gets, `told` are the
-    breakers that hear of each: the host's and the target's."""
+    until `ends`, when the first of them has to be read again (milliseconds). `permit` is the permit of each of its
+    calls. `told` are the breakers that count each call's result: the host's and the target's."""
 
     permit: Permit
     told: tuple[_Local, ...]
@@ -66,8 +66,9 @@ class _Way(Struct):
 
 
 class Breakers(Struct):
-    """`clock` gives milliseconds since the epoch. Nearly all calls go a way that was just found to be clear, so it is
-    kept, until one of its breakers is read again or forgotten."""
+    """`clock` gives milliseconds since the epoch. The breakers of nearly all calls were found closed less than a second
+    ago, so such a clear way is kept, and a call looks at it instead of at three breakers. All ways are dropped as soon
+    as any breaker is read again or forgotten. So each kept way has the breakers of `_known`, and is as bounded."""
 
     store: BreakerState
     clock: Callable[[], int]
@@ -78,9 +79,7 @@ class Breakers(Struct):
         """Ask for permission to call. Raises UpstreamUnavailable, at once and with retry_after, if a breaker that the
         call must pass is open."""
         now = self.clock()
-        clear = self._clear_ways.get(target)
-        if clear is None or not clear.since <= now < clear.ends:
-            clear = self._found_clear(target, now)
+        clear = self._clear_way(target, now)
         if clear is not None:
             return clear.permit
         (way,) = self._looked((target,), now)
@@ -104,8 +103,7 @@ class Breakers(Struct):
         breaker."""
         now = self.clock()
         for target in targets:
-            clear = self._clear_ways.get(target)
-            if (clear is None or not clear.since <= now < clear.ends) and self._found_clear(target, now) is None:
+            if self._clear_way(target, now) is None:
                 break
         else:
             return
@@ -117,7 +115,7 @@ class Breakers(Struct):
         """Report the result of a call by this API key. Report each permit once. A result that says nothing gives its
         probes back."""
         now, asked, probes = self.clock(), permit.target, permit.probes
-        clear = self._clear_ways.get(asked)
+        clear = self._clear_ways.get(asked)  # however long ago: its breakers are still those of `_known`
         if signs is ANSWERED and clear is not None and not probes:  # as usual
             self._well(clear.told, now, rules)
             return
@@ -203,15 +201,18 @@ class Breakers(Struct):
         self._known.pop(key, None)
         self._clear_ways.clear()
 
-    def _found_clear(self, target: BreakerKey, now: int) -> _Way | None:
+    def _clear_way(self, target: BreakerKey, now: int) -> _Way | None:
         """The way to a target, if its breakers are known, from less than a second ago, and all closed. This is the
         usual case, in which nothing else has to be looked at."""
+        kept = self._clear_ways.get(target)
+        if kept is not None and kept.since <= now < kept.ends:
+            return kept
         way = [local for key in way_to(target) if (local := self._known.get(key)) is not None]
         if len(way) < len(way_to(target)):
             return None
         reads = [local.read for local in way]
-        # Kept first and looked at then: if another thread opens or forgets one of them meanwhile, either sees what the
-        # other did.
+        # It is kept before its breakers are looked at. If another thread opens or forgets one of them meanwhile, either
+        # that thread drops the way, or this one sees it here.
         found = self._clear_ways[target] = _Way(Permit(target), tuple(way[1:]), max(reads), min(reads) + _HINT_MS)
         for local in way:
             known = self._known.get(local.breaker.key) is local
