@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from gateway import observability
-from gateway.dynamodb.attributes import to_attribute
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
@@ -139,8 +139,7 @@ class Ledger(Struct, frozen=True, dict=True):
         fails here."""
         row, now, prompt, completion = hold.row, self.clock(), outcome.prompt_cost, outcome.completion_cost
         facts = settled_facts(outcome.usage, prompt, completion, outcome.status, outcome.latency_ms, now)
-        for name, value in outcome.facts.items():
-            facts[name] = {"N": str(value)} if type(value) is int else to_attribute(value)  # most are integers
+        facts |= to_item(outcome.facts)
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:

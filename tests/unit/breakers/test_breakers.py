@@ -395,6 +395,49 @@ def test_a_way_is_not_kept_if_a_breaker_opens_while_it_is_looked_at(state: Memor
     refused(breakers)
 
 
+class Forgetful(dict[BreakerKey, Any]):
+    """Keeps nothing."""
+
+    def __setitem__(self, key: BreakerKey, value: Any) -> None:
+        pass
+
+
+steps = st.tuples(
+    st.sampled_from([0, 1, 500, 999, 1_000, 5_000, 30_000, 60_000, -500]),  # milliseconds before it
+    st.sampled_from([TARGET, OTHER]),
+    st.sampled_from(["checked", "given back", ANSWERED, ANSWERED, ILL, ILL, LATE, UNREACHED, SILENT]),
+    st.sampled_from(["key1", "key2", "key3"]),
+    st.sampled_from([0, 0, 0, 1, 5]),  # failures that another container reports after it
+)
+
+
+def outcomes(told: list[Any], *, keeps: bool) -> list[Any]:
+    state, clock = MemoryState(), Clock(1_800_000_000_000)
+    breakers = Breakers(state, clock, {}, {} if keeps else Forgetful())
+    other = Breakers(state, clock)
+    seen: list[Any] = []
+    for after, target, signs, key, failures in told:
+        clock.advance(after)
+        try:
+            if signs == "checked":
+                breakers.check([target])
+            elif signs == "given back":
+                breakers.give_back(breakers.acquire(target, RULES))
+            else:
+                call(breakers, signs, key, target)
+        except UpstreamUnavailable as error:
+            seen.append((error.message, error.retry_after))
+        for _ in range(failures):
+            tell(other, Permit(target), ILL)
+        seen.append((dict(state.items), state.reads, state.writes))
+    return seen
+
+
+@given(st.lists(steps, min_size=5, max_size=60))
+def test_a_clear_way_that_is_kept_decides_as_its_three_breakers_do(told: list[Any]) -> None:
+    assert outcomes(told, keeps=True) == outcomes(told, keeps=False)
+
+
 def test_what_a_container_remembers_is_bounded(state: MemoryState, clock: Clock) -> None:
     breakers = Breakers(state, clock)
     for number in range(3_000):

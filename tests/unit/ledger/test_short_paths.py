@@ -9,15 +9,16 @@ from msgspec import structs
 
 from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import from_item, to_item
-from gateway.identity.caller import Caller, Shared
+from gateway.identity.caller import Caller, Raise, Shared
 from gateway.identity.caller import KeyLimits as Limits
 from gateway.ledger.accounts import Account, key_account
-from gateway.ledger.admission import Demand, Terms, Windows
+from gateway.ledger.admission import Demand, Terms, Windows, booking_of
 from gateway.ledger.holds import AdmissionRequest, Admitted, Outcome, row_of
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
+from gateway.ledger.refusals import fits, hopeless
 from gateway.ledger.rows_store import RowAccount, minute_partition, partition_of
-from gateway.limits import Bucket
+from gateway.limits import COUNTED, LIMITS, Bucket
 from gateway.models.usage import Usage
 from tests.fakes.database import ScriptedDatabase
 
@@ -47,6 +48,43 @@ def test_a_bucket_that_is_known_to_be_idle_moves_as_any_other(terms: Terms, item
 def test_nobody_keeps_a_bucket_busy_that_an_update_found_idle(terms: Terms, seen: dict[str, Any], tokens: int) -> None:
     left = {each.name: NOW - each.slack + each.bucket.cost(each.limit.asks(tokens)) for each in terms.rates}
     assert kept_busy(seen, left, terms, Demand(0, tokens), Variant(), NOW) == {}
+
+
+@given(
+    terms,
+    st.none() | st.integers(1, 1_000),
+    st.none() | st.builds(Raise, st.integers(1, 1_000), st.just(NOW // 1_000_000 + 60)),
+    st.integers(0, 2_000),
+    st.integers(0, 1_500),
+)
+def test_a_call_that_asks_for_no_more_than_the_least_fits_each_limit(
+    terms: Terms, budget: int | None, raised: Raise | None, est: int, tokens: int
+) -> None:
+    limits = dict(terms.limits) if budget is None else {**terms.limits, "max_budget": budget}
+    whole, demand = Terms(limits, shadow=terms.shadow, budget_raise=raised), Demand(est, tokens)
+    refused = list(hopeless({}, whole, demand, WINDOWS))
+    if raised is None:
+        assert fits(whole, demand) == (not refused)
+    else:  # a raise is looked at only after that
+        assert not (fits(whole, demand) and refused)
+
+
+@given(terms, st.integers(1, 500), st.integers(1, 500))
+def test_terms_that_are_ready_say_what_their_limits_say(terms: Terms, requests: int, budget: int) -> None:
+    limits = {**terms.limits, "requests_per_day": requests, "max_budget": budget}
+    ready = Terms(limits, shadow=terms.shadow | {"requestsPerDay"})
+    assert {each.limit.field: each.bucket for each in ready.rates} == dict(terms.limits)
+    assert [(each.slack, each.step) for each in ready.rates] == [(b.slack, b.step) for b in terms.limits.values()]
+    for limit in LIMITS:
+        assert ((limit, ready.most(limit)) in ready.counted) == (
+            limit in COUNTED and limit.field in limits and ready.enforced(limit.name)
+        )
+        assert (limit in dict(ready.wholes)) == (limit.field in limits and ready.enforced(limit.name))
+    assert ready.budget == budget
+
+
+def test_a_moment_knows_where_its_calls_are_booked() -> None:
+    assert WINDOWS.booking is booking_of(WINDOWS.hour, WINDOWS.budget)
 
 
 @pytest.mark.parametrize(
