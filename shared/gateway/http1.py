@@ -46,7 +46,7 @@ Got = TypeVar("Got")
 
 
 class Silence(Exception):
-    """Nothing has come for as long as the reader waits at a time. What was read is kept: the call may be repeated."""
+    """Nothing has come for as long as the reader waits at a time. It keeps the bytes that it has read: call again."""
 
 
 class Malformed(ValueError):

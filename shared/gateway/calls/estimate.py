@@ -160,7 +160,7 @@ def _costs(
     prices: tuple[Price, ...], kept: set[bool] | None, prompt: int, typical: int, most: int
 ) -> tuple[tuple[int, ...], int, int]:
     """The most that a token of the prompt costs at each of these prices; and what the prompt and the typical one cost
-    at the dearest of them, in micro-dollars, with `most` tokens of output."""
+    at the most expensive of them, in micro-dollars, with `most` tokens of output."""
     dearest: list[int] = []
     cost = usual = 0
     for price in prices:

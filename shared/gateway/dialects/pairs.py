@@ -99,7 +99,7 @@ class Pair(Protocol):
     """One client's dialect together with one endpoint's."""
 
     def request(self, asked: Asked) -> Written:
-        """The request as it leaves. Raises BadRequest if it may not, Unsupported for what the endpoint lacks."""
+        """The request as it leaves. Raises BadRequest if it may not, Unsupported if the endpoint lacks a feature."""
 
     def answer(
         self,
