@@ -74,7 +74,7 @@ def test_terms_that_are_ready_say_what_their_limits_say(terms: Terms, requests: 
     limits = {**terms.limits, "requests_per_day": requests, "max_budget": budget}
     ready = Terms(limits, shadow=terms.shadow | {"requestsPerDay"})
     assert {each.limit.field: each.bucket for each in ready.rates} == dict(terms.limits)
-    assert [(each.slack, each.step) for each in ready.rates] == [(b.slack, b.step) for b in terms.limits.values()]
+    assert all((each.slack, each.step) == (each.bucket.slack, each.bucket.step) for each in ready.rates)
     for limit in LIMITS:
         assert ((limit, ready.most(limit)) in ready.counted) == (
             limit in COUNTED and limit.field in limits and ready.enforced(limit.name)
