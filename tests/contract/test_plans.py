@@ -336,7 +336,8 @@ class Talking:
 
 def test_after_the_first_content_there_is_never_another_attempt(gateway: Gateway, planned: Planned) -> None:
     plan = planned.plan(FIRST, SECOND)
-    first = replace(plan.first, provider=Talking(plan.first.provider))
+    place = structs.replace(plan.first.place, provider=Talking(plan.first.provider))
+    first = replace(plan.first, place=place)
     call = planned.call(replace(plan, targets=(first, plan.targets[1])))
     events = call.events()
     assert isinstance(next(events), Chunk)
@@ -364,7 +365,8 @@ def test_a_credential_that_can_not_be_read_is_no_reason_to_give_up_and_a_defect_
     gateway: Gateway, planned: Planned, fault: Exception, next_one: bool
 ) -> None:
     plan = planned.plan(FIRST, SECOND)
-    first = replace(plan.first, provider=Failing(plan.first.provider, fault))
+    place = structs.replace(plan.first.place, provider=Failing(plan.first.provider, fault))
+    first = replace(plan.first, place=place)
     call = planned.call(replace(plan, targets=(first, plan.targets[1])))
     if next_one:
         call.gather()
