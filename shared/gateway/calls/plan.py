@@ -35,7 +35,7 @@ _OF_THE_TARGET = (404, 409)
 
 class Place(Struct, frozen=True):
     """Where a model may be called, and the key of its breaker there. `vendor` is None if nothing is known of the
-    provider."""
+    provider. `of` makes one: `region` and `breaker` follow from the route and the provider."""
 
     route: Route
     vendor: Vendor | None

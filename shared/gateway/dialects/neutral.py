@@ -21,7 +21,8 @@ _WHERE: Final = ("at", "schema_at", "paths")
 
 
 class Neutral(Struct, frozen=True):
-    """A value that is equal to one of the same class that says the same, wherever each of them stood."""
+    """A value of the neutral form. Two are equal if they have the same class and say the same. Where each of them stood
+    in its request (the paths in `_WHERE`) does not count."""
 
     def __eq__(self, other: object) -> bool:
         return self.__class__ is other.__class__ and _facts(self) == _facts(other)
