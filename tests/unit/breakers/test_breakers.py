@@ -376,25 +376,6 @@ def test_a_plan_is_refused_where_each_of_its_targets_is_suspended(state: MemoryS
         breakers.check([TARGET, TARGET])
 
 
-def test_a_way_is_not_kept_if_a_breaker_opens_while_it_is_looked_at(state: MemoryState, clock: Clock) -> None:
-    class Known(dict[BreakerKey, Any]):
-        then: Callable[[], None] | None = None
-
-        def get(self, key: BreakerKey, default: Any = None) -> Any:
-            found = super().get(key, default)
-            if key == TARGET and self.then is not None:
-                then, self.then = self.then, None
-                then()  # as another thread would
-            return found
-
-    known = Known()
-    breakers = Breakers(state, clock, known)
-    call(breakers, ANSWERED)
-    known.then = lambda: fail(breakers, 5)
-    refused(breakers)
-    refused(breakers)
-
-
 class Forgetful(dict[BreakerKey, Any]):
     """Keeps nothing."""
 
