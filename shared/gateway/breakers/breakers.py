@@ -195,7 +195,7 @@ class Breakers(Struct):
 
     def _seen(self, local: _Local, breaker: Breaker, now: int) -> None:
         local.read, local.breaker = now, breaker
-        self._clear_ways.clear()  # they are made again from this; it costs little beside the request
+        self._clear_ways.clear()  # they are made again from this; that costs little compared with the request
 
     def _forget(self, key: BreakerKey) -> None:
         self._known.pop(key, None)
