@@ -58,6 +58,17 @@ def test_a_function_starts_with_no_more_than_it_needs(code: str, allowed: set[st
     assert loaded(code) & HEAVY <= allowed
 
 
+@pytest.mark.parametrize("function", ["authorizer", "health", "analytics"])
+def test_a_start_without_pydantic_loads_no_typing_extensions(function: str) -> None:
+    modules = loaded(f"import functions.{function}.handler")
+    assert "msgspec" in modules
+    assert "typing_extensions" not in modules
+
+
+def test_typing_extensions_can_be_imported_after_the_layer() -> None:
+    assert "typing_extensions" in loaded("import gateway.errors; import typing_extensions; typing_extensions.Required")
+
+
 def test_health_opens_no_connection_to_say_it_is_alive() -> None:
     assert "ssl" not in loaded(
         "import functions.health.handler; from gateway.wiring import gateway; gateway().health.alive()"
