@@ -169,10 +169,14 @@ def _costs(
             at, then = price.for_prompt(prompt), price.for_prompt(typical)
         highest = _dearest(at, kept)
         dearest.append(highest)
-        # A bill rounds up twice.
-        cost = max(cost, -(-(prompt * highest + most * at.output) // MICRO) + 1)
-        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)
+        cost = max(cost, _cost(prompt, highest, most, at))
+        usual = max(usual, _cost(typical, then.input, most, then))
     return tuple(dearest), cost, usual
+
+
+def _cost(prompt: int, input_price: int, answer: int, price: Price) -> int:
+    """Micro-dollars for so many tokens of a prompt at its price per million, and of an answer."""
+    return -(-(prompt * input_price + answer * price.output) // MICRO) + 1  # a bill rounds up twice
 
 
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:
